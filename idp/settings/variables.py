@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 from unicodedata import category
 
+from idp.settings.networks import network_of
+
 UNSAID: Final = object()
 """What ``Variables.read`` returns where a variable is not set, or can't be read."""
 
@@ -200,7 +202,7 @@ def one_of(*allowed: str) -> Callable[[str], str]:
 
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Networks or addresses, separated by commas."""
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    return tuple(network_of(part.strip()) for part in text.split(",") if part.strip())
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Which proxies before us are believed, and which are not, though they speak for others.
 
 Behind one that ``IDP_TRUSTED_PROXIES`` does not name every visitor has the proxy's address, in the
-throttle and in the audit log, and nothing else shows that: it is noted for ``idp check``.
-One row a machine, once an hour: what strangers send costs no more.
+throttle and in the audit log, and nothing else shows that: it is noted for ``idp check``. So is one
+that is named and writes no address.
+One row a machine and kind, once an hour: what strangers send costs no more.
 """
 
 import logging
@@ -20,10 +21,10 @@ from idp.settings.networks import address_of, is_within
 
 log = logging.getLogger(__name__)
 
-EVERY: Final = 3600.0  # seconds between two notes of a process
+EVERY: Final = 3600.0  # seconds between two notes of a kind in a process
 
 _turn = Lock()
-_next = [0.0]
+_next: dict[str, float] = {}
 
 
 def nearest(address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
@@ -31,37 +32,46 @@ def nearest(address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Ne
 
     ``address`` is the connection's, ``forwarded`` the header X-Forwarded-For.
     """
+    return _read(address, forwarded, trusted)[0]
+
+
+def _read(
+    address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]
+) -> tuple[str, bool]:
+    """The nearest address; whether it is a trusted proxy's that wrote no address itself."""
     named = address_of(address)
     senders = forwarded.split(",")
     while trusted and senders and named and any(named in network for network in trusted):
         nearer = address_of(senders.pop().strip())
         if nearer is None:
-            break
+            return str(named), True
         named = nearer
-    return str(named or address)
+    return str(named or address), False
 
 
 def note_unbelieved(
     address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]
 ) -> None:
     """Note a request from ``address`` whose X-Forwarded-For says nothing to us: nobody trusts who
-    sent it, or the last that it names is no address.
+    sent it, or one of the trusted wrote something else than an address.
     """
-    if monotonic() < _next[0]:
-        return
-    kind, why = marks.UNBELIEVED_PROXY, "is not believed: see IDP_TRUSTED_PROXIES"
-    if is_within(address, trusted):
-        if address_of(forwarded.rpartition(",")[2].strip()):
-            return
+    sender, is_unreadable = _read(address, forwarded, trusted)
+    if is_unreadable:
         kind, why = marks.UNREADABLE_PROXY, "names no address"
+    elif is_within(address, trusted):
+        return
+    else:
+        kind, why = marks.UNBELIEVED_PROXY, "is not believed: see IDP_TRUSTED_PROXIES"
+    # By kind: what a stranger sends must not keep quiet what a proxy does wrong
+    if monotonic() < _next.get(kind, 0):
+        return
     if not _turn.acquire(blocking=False):
         return
     try:
-        _next[0] = monotonic() + EVERY
-        sender = str(address_of(address) or address)[:45]
-        log.warning("X-Forwarded-For from %s %s", sender, why)
+        _next[kind] = monotonic() + EVERY
+        log.warning("X-Forwarded-For from %s %s", sender[:45], why)
         with marks.connection() as now, now.begin():
-            marks.write(now, f"{kind} {socket.gethostname()[:40]}", sender)
+            marks.write(now, f"{kind} {socket.gethostname()[:40]}", sender[:45])
     except SQLAlchemyError as error:
         log.info("not noted: %s", type(error).__name__)
     finally:

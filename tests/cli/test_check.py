@@ -19,6 +19,7 @@ from idp.database import db
 from idp.doctor import Finding, configuration, environment, installation, running
 from idp.oidc.keys import Keyring
 from idp.settings import Settings
+from idp.settings.variables import networks
 from tests import factories
 from tests.cli.conftest import finished, invoked, of_installation, refused
 
@@ -70,6 +71,7 @@ def test_safe_settings_are_left_in_peace(safe: Settings) -> None:
         ({"mail_from": "idp@localhost"}, "mail", "idp@localhost"),
         ({"mail_tls": "none", "mail_server": "mx.example"}, "settings", "IDP_MAIL_TLS"),
         ({"trusted_proxies": (ip_network("::/0"),)}, "trusted proxies", "every address"),
+        ({"trusted_proxies": networks("::ffff:0:0/96")}, "trusted proxies", "every address"),
         ({"database_url": "postgresql://idp@db.example/idp"}, "database", "sslmode=prefer"),
         *(
             (

@@ -152,7 +152,7 @@ def test_r6_a_database_that_takes_no_writes_is_told(app: Flask) -> None:
 
 @pytest.fixture
 def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trusted_proxies, "_next", [0.0])
+    monkeypatch.setattr(trusted_proxies, "_next", {})
 
 
 def test_e8_a_proxy_that_nobody_believes_is_told(app: Flask, unseen: None) -> None:
@@ -178,13 +178,26 @@ def test_e8_a_proxy_that_is_named_and_a_visitor_without_one_are_not(
     assert found_by_doctor() == {}
 
 
-def test_e8_a_trusted_proxy_that_names_no_address_is_told(app: Flask, unseen: None) -> None:
+@pytest.mark.parametrize(
+    ("forwarded", "writer"),
+    [
+        ("203.0.113.9, unknown", "127.0.0.1"),
+        ("", "127.0.0.1"),
+        ("203.0.113.9, unknown, 127.0.0.9:443", "127.0.0.9"),
+    ],
+)
+def test_e8_a_trusted_proxy_that_names_no_address_is_told(
+    app: Flask, unseen: None, forwarded: str, writer: str
+) -> None:
     from ipaddress import ip_network
 
+    stranger = {"environ_base": {"REMOTE_ADDR": "192.0.2.66"}}
     change(app, trusted_proxies=(ip_network("127.0.0.0/8"),))
-    app.test_client().get("/", headers={"X-Forwarded-For": "203.0.113.9, unknown"})
-    finding = found_by_doctor()["trusted proxies"]
-    assert "What 127.0.0.1 writes" in finding.sentence
+    app.test_client().get("/", headers={"X-Forwarded-For": "203.0.113.9"}, **stranger)
+    app.test_client().get("/", headers={"X-Forwarded-For": forwarded})
+    told = [each.sentence for each in of_running() if each.subject == "trusted proxies"]
+    assert any("from 192.0.2.66" in sentence for sentence in told)
+    assert any(f"What {writer} writes" in sentence for sentence in told)
 
 
 def test_n6_a_stranger_who_sends_the_header_costs_one_row(app: Flask, unseen: None) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from idp.credentials import throttling
 from idp.settings.networks import is_within
+from idp.settings.variables import networks
 from idp.web.trusted_proxies import nearest
 
 TRUSTED = (ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8"), ip_network("::1/128"))
@@ -49,3 +50,10 @@ def test_a_stranger_speaks_for_nobody_else(stranger: str) -> None:
 def test_an_address_is_throttled_as_one_by_whichever_way_it_came() -> None:
     one = {throttling.address_prefix(way) for way in ("192.0.2.66", "::ffff:192.0.2.66")}
     assert one == {"192.0.2.66/32"}
+
+
+def test_a_proxy_may_be_named_by_either_way_of_writing_it() -> None:
+    trusted = networks("::ffff:127.0.0.1, ::ffff:10.0.0.0/104, 2001:db8::/32")
+    assert trusted == networks("127.0.0.1, 10.0.0.0/8, 2001:db8::/32")
+    for way in ("10.0.0.9", "::ffff:10.0.0.9"):
+        assert nearest(way, "203.0.113.7", trusted) == "203.0.113.7"
