@@ -11,10 +11,10 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from socket import SHUT_RDWR
+from socket import AF_INET6, SHUT_RDWR
 from socketserver import ThreadingMixIn
 from threading import BoundedSemaphore, Event, Lock, Thread, Timer
 from typing import Any, Final
@@ -23,6 +23,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from flask import Flask
 
 from idp import measures
+from idp.cli.listening import place_of
 from idp.database import db
 from idp.doctor.measured import State
 from idp.settings import Settings
@@ -84,7 +85,7 @@ def _serve(host: str, port: int, answers: "_Answers") -> None:
     never, was_told = Event(), False
     while True:
         try:
-            server = make_server(host, port, answers, _Server, _Silent)
+            server = listening_at(host, port, answers)
         except OSError as error:
             if not was_told:
                 _log.warning("metrics wait for %s port %d: %s", host, port, error.strerror)
@@ -92,6 +93,13 @@ def _serve(host: str, port: int, answers: "_Answers") -> None:
             never.wait(TRY_AGAIN)
             continue
         server.serve_forever()
+
+
+def listening_at(host: str, port: int, answers: Callable[..., Iterable[bytes]]) -> WSGIServer:
+    """A server that is not asked yet. Raises ``OSError``."""
+    family, address = place_of(host, port)
+    kind = _ServerOfIPv6 if family == AF_INET6 else _Server
+    return make_server(address[0], port, answers, kind, _Silent)
 
 
 def _sample(app: Flask) -> None:
@@ -129,6 +137,10 @@ class _Server(ThreadingMixIn, WSGIServer):
             super().process_request_thread(request, client_address)
         finally:
             self._free.release()
+
+
+class _ServerOfIPv6(_Server):
+    address_family = AF_INET6
 
 
 class _Silent(WSGIRequestHandler):

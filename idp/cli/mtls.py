@@ -12,7 +12,7 @@ from idp import readiness, settings
 from idp.cli import application, metrics
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.serve import check_port, resolved
+from idp.cli.listening import check_port, resolved
 from idp.doctor import configuration
 
 command = Noun("mtls", help="A door of our own for applications with client certificates.")

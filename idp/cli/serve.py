@@ -1,10 +1,8 @@
 """``idp serve``: the production server, once everything that it stands on is sound."""
 
-import errno
 import logging
 import os
 import signal
-import socket
 from threading import Timer
 from typing import Any
 
@@ -16,6 +14,7 @@ from idp import readiness, settings, spans
 from idp.cli import application, generations, heard, metrics, worker
 from idp.cli.errors import BadInput
 from idp.cli.group import Command
+from idp.cli.listening import check_port, resolved
 from idp.database import db
 from idp.doctor import configuration
 from idp.readiness import leaving
@@ -106,31 +105,6 @@ class WithoutAdvice(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "Python threads, which seems quite high" not in record.getMessage()
-
-
-def resolved(host: str) -> str:
-    """The address of a name, such as localhost, which the server itself would not take; an IPv6
-    address with its brackets, too. Raises ``BadInput``.
-    """
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        return str(socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM)[0][4][0])
-    except (socket.gaierror, UnicodeError) as error:
-        raise BadInput(f"there is no address {host}") from error
-
-
-def check_port(host: str, port: int) -> None:
-    """Refuse an address that can't be listened at, or is taken. Raises ``BadInput``."""
-    # The workers listen with SO_REUSEPORT and would silently share a port with a stranger.
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise BadInput(f"port {port} at {host} is taken by another program") from error
-        raise BadInput(f"can't listen at {host} port {port}: {error.strerror}") from error
 
 
 def _server(host: str, port: int, workers: int, threads: int) -> Any:

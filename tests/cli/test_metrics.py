@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from wsgiref.simple_server import make_server
 
 import pytest
 
@@ -133,7 +132,13 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"idp_database_up 1\n"]
 
-    server = make_server("127.0.0.1", 0, answers, cli_metrics._Server, cli_metrics._Silent)
+    with answering_at("127.0.0.1", answers) as port:
+        yield port
+
+
+@contextmanager
+def answering_at(host: str, answers: Callable[..., list[bytes]]) -> Iterator[int]:
+    server = cli_metrics.listening_at(host, 0, answers)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -142,6 +147,22 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "localhost"])
+def test_their_host_is_taken_as_people_write_it(host: str) -> None:
+    def answers(_environ: object, start_response: Any) -> list[bytes]:
+        start_response("204 No Content", [])
+        return []
+
+    near = host if host == "localhost" else "[::1]"
+    with answering_at(host, answers) as port:
+        assert fetched(f"http://{near}:{port}/")[0] == 204
+
+
+def test_their_host_that_is_none_is_waited_for_as_others_are() -> None:
+    with pytest.raises(OSError, match="not known"):
+        cli_metrics.listening_at("a" * 64, 0, lambda *_: [])
 
 
 def test_connections_that_say_nothing_hold_up_nobody(answering: int) -> None:

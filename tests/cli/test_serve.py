@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from idp.cli.serve import resolved
+from idp.cli.listening import resolved
 from tests.cli.conftest import finished, invoked, refused, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
