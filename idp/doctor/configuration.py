@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from sqlalchemy import make_url
+
 from idp.doctor import Finding, Findings, environment, lifetimes, private_file
 from idp.resources import folder
 from idp.settings import LOCALES, Settings, UnsafeSettings, safety
@@ -163,22 +165,21 @@ def _database_address(settings: Settings) -> Findings:
 
 
 def _way_to_postgresql(settings: Settings) -> tuple[list[str], str]:
-    """The other machines that libpq may ask, and how it checks who answers: by the address, and
-    where that says nothing by PGHOST and its kin, or a service file.
+    """The other machines that libpq may ask, and how it checks who answers: by what SQLAlchemy
+    tells it of the address, and where that says nothing by PGHOST and its kin, or a service file.
     """
     from psycopg import pq  # noqa: PLC0415 - there is a PostgreSQL
 
-    address = settings.sqlalchemy_url.replace("postgresql+psycopg://", "postgresql://", 1)
-    way = {
-        option.keyword: option.val.decode()
-        for options in (pq.Conninfo.get_defaults(), pq.Conninfo.parse(address.encode()))
-        for option in options
-        if option.val
+    url = make_url(settings.sqlalchemy_url)
+    _, named = url.get_dialect()().create_connect_args(url)
+    usual = {
+        each.keyword.decode(): (each.val or b"").decode() for each in pq.Conninfo.get_defaults()
     }
-    hosts = (way.get(b"hostaddr") or way.get(b"host", "")).split(",")
+    way = {**usual, **named}
+    hosts = (way["hostaddr"] or way["host"]).split(",")
     # A path, or a name in Linux's own space, is a socket of this machine
     far = [host for host in hosts if not host.startswith(("/", "@")) and host not in NEAR]
-    return far, way.get(b"sslmode", "prefer")
+    return far, way["sslmode"] or "prefer"
 
 
 def _private_hosts(settings: Settings) -> Findings:

@@ -85,6 +85,7 @@ def test_safe_settings_are_left_in_peace(safe: Settings) -> None:
                 ("/idp?host=/run/postgresql,db2&sslmode=require", "db2", "require"),
                 ("/idp?hostaddr=192.0.2.7&host=localhost", "192.0.2.7", "prefer"),
                 ("localhost,db2/idp", "db2", "prefer"),
+                ("/idp?host=localhost:5432&host=db2:5433", "db2", "prefer"),
             )
         ),
         ({"code_lifetime": timedelta(hours=1)}, "codes", "10 minutes"),
@@ -120,7 +121,13 @@ def test_notices_are_given(safe: Settings, changes: dict[str, Any], subject: str
     assert found_by_doctor(changed, "danger") == {}
 
 
-@pytest.mark.parametrize("way", ["/idp", "/idp?host=/run/postgresql", "localhost/idp", "[::1]/idp"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("/idp", "/idp?host=/run/postgresql", "localhost/idp", "[::1]/idp"),
+        "localhost/idp?prepare_threshold=0",  # psycopg's own word, which libpq does not know
+    ],
+)
 def test_a_database_on_this_machine_needs_no_certificate(safe: Settings, way: str) -> None:
     near = dataclasses.replace(safe, database_url=f"postgresql://idp@{way}")
     assert found_by_doctor(near) == {}
