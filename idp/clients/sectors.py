@@ -26,13 +26,10 @@ def sector(
         return f"sector:{urlsplit(named).hostname}"[:200]
     if document["first_party"] and len(set(school_ids)) == 1:
         return f"school:{school_ids[0]}"
-    if not proved:
-        return f"client:{client_id}"
-    hosts = {uris.origin(uri) for uri in document["redirect_uris"]}
+    origins = {uris.origin(uri) for uri in document["redirect_uris"]}
     # Loopback is nobody's: two vendors' programs would know the same people (RFC 8252 §7.3)
-    if len(hosts) != 1 or uris.is_loopback(urlsplit(host := hosts.pop())):
-        return f"client:{client_id}"
-    return f"origin:{host}"[:200]
+    is_shared = len(origins) == 1 and not any(uris.is_loopback(urlsplit(one)) for one in origins)
+    return f"origin:{origins.pop()}"[:200] if proved and is_shared else f"client:{client_id}"
 
 
 def check(document: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:

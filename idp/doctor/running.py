@@ -6,7 +6,7 @@ do. ``idp serve`` starts all the same: what is away comes back.
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from idp import clock, settings
 from idp.audit import last_seen, partitions
+from idp.audit.models import InstallationMark
 from idp.database import db
 from idp.deliveries import listing
 from idp.doctor import Finding, Findings, trouble
@@ -305,26 +306,31 @@ def _backups_are_proved() -> Findings:
 
 
 def _proxy_is_believed() -> Findings:
-    """What the running provider saw: a header of a proxy that IDP_TRUSTED_PROXIES does not name."""
-    for mark in marks.read(marks.UNBELIEVED_PROXY).values():
+    """What the running provider saw: a header of a proxy that IDP_TRUSTED_PROXIES does not name,
+    or of one that it names and that writes no address.
+    """
+    for machine, mark in _seen_lately(marks.UNBELIEVED_PROXY):
+        yield trouble(
+            "trusted proxies",
+            f"Requests came to {machine} from {mark.value} with X-Forwarded-For, which is not "
+            f"believed (last at {mark.at:%Y-%m-%d %H:%M}Z): all its visitors count as one.",
+            "If that is your proxy, name it in IDP_TRUSTED_PROXIES; if not, nobody but your "
+            "proxy should reach this port.",
+        )
+    for machine, mark in _seen_lately(marks.UNREADABLE_PROXY):
+        yield trouble(
+            "trusted proxies",
+            f"What {mark.value} writes into X-Forwarded-For to {machine} ends with no address "
+            f"(last at {mark.at:%Y-%m-%d %H:%M}Z): all its visitors count as one.",
+            "Have it write the visitor's address last, with or without a port.",
+        )
+
+
+def _seen_lately(kind: str) -> Iterator[tuple[str, InstallationMark]]:
+    """The marks of proxies, each with the machine that made it."""
+    for mark in marks.read(kind).values():
         if mark.at > clock.now() - PROXY_SEEN_WITHIN:
-            machine = mark.name.removeprefix(marks.UNBELIEVED_PROXY).strip()
-            yield trouble(
-                "trusted proxies",
-                f"Requests came to {machine} from {mark.value} with X-Forwarded-For, which is not "
-                f"believed (last at {mark.at:%Y-%m-%d %H:%M}Z): all its visitors count as one.",
-                "If that is your proxy, name it in IDP_TRUSTED_PROXIES; if not, nobody but your "
-                "proxy should reach this port.",
-            )
-    for mark in marks.read(marks.UNREADABLE_PROXY).values():
-        if mark.at > clock.now() - PROXY_SEEN_WITHIN:
-            machine = mark.name.removeprefix(marks.UNREADABLE_PROXY).strip()
-            yield trouble(
-                "trusted proxies",
-                f"What {mark.value} writes into X-Forwarded-For to {machine} ends with no address "
-                f"(last at {mark.at:%Y-%m-%d %H:%M}Z): all its visitors count as one.",
-                "Have it write the visitor's address last, with or without a port.",
-            )
+            yield mark.name.removeprefix(kind).strip(), mark
 
 
 CHECKS: Final[tuple[Callable[[], Findings], ...]] = (

@@ -153,29 +153,29 @@ def _joined(outside: Parameters, inside: dict[str, str], client: OAuthClient) ->
     """RFC 9101 §6.3: the object's parameters alone. Core §6.1, by registration: those outside
     count where the object has none.
     """
+    below: Parameters = MultiDict()
     if client.client_metadata.get("parameters_beside_request_object"):
-        joined = _plain(outside)
-    else:
-        joined = MultiDict()
-    for name, value in {**inside, "client_id": client.get_client_id()}.items():
-        joined.setlist(name, [value])
-    return joined
+        below = without(outside, "request", "request_uri")
+    return _over(below, {**inside, "client_id": client.get_client_id()})
 
 
 def _shown(outside: Parameters, text: str) -> Parameters:
     """All that was said, the object's word before the other: for the shape of an error."""
     if not text:
         return outside
-    merged = outside.copy()
-    for name, value in request_objects.shown(text).items():
-        if name != "client_id":
-            merged.setlist(name, [value])
-    return merged
+    inside = request_objects.shown(text)
+    return _over(outside, {name: inside[name] for name in inside if name != "client_id"})
 
 
-def _plain(outside: Parameters) -> MultiDict[str, str]:
-    return MultiDict(
-        (name, value)
-        for name, value in outside.items(multi=True)
-        if name not in {"request", "request_uri"}
-    )
+def _over(below: Parameters, above: dict[str, str]) -> Parameters:
+    joined = below.copy()
+    for name, value in above.items():
+        joined.setlist(name, [value])
+    return joined
+
+
+def without(parameters: Parameters, *names: str) -> Parameters:
+    """The others, each with all its values: a resource may stand there more than once (RFC 8707
+    §2).
+    """
+    return MultiDict(pair for pair in parameters.items(multi=True) if pair[0] not in names)

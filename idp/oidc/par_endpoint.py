@@ -68,12 +68,7 @@ def _parameters(request: ProtocolRequest, client: OAuthClient) -> MultiDict[str,
     """What the authorization endpoint would get (RFC 9126 §2.1)."""
     if "request_uri" in request.form:
         raise InvalidRequestError("A pushed request has no request_uri")
-    # A resource may stand there more than once (RFC 8707 §2)
-    sent = MultiDict(
-        (name, value)
-        for name, value in request.form.items(multi=True)
-        if name not in _OF_AUTHENTICATION
-    )
+    sent = authorization_parameters.without(request.form, *_OF_AUTHENTICATION)
     sent.setlist("client_id", [client.get_client_id()])
     return sent
 

@@ -5,7 +5,7 @@ Nothing is deleted by a click alone. The school keeps what it must keep by law, 
 whose account is gone can't see their child's page any more: a person decides that.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -73,8 +73,7 @@ def request_erasure(account_id: str) -> bool:
 
 def is_a_schools(request: ErasureRequest) -> bool:
     """Whether any school was asked; else whoever runs the platform answers."""
-    answers = select(ErasureAnswer.school_id).where(ErasureAnswer.request_id == request.id)
-    return db.session.scalar(answers.limit(1)) is not None
+    return bool(_asked_schools(request, 1))
 
 
 def take_back(account_id: str) -> bool:
@@ -140,11 +139,15 @@ def _unanswered(request: ErasureRequest) -> Update:
     )
 
 
+def _asked_schools(request: ErasureRequest, most: int) -> Sequence[str]:
+    answers = select(ErasureAnswer.school_id).where(ErasureAnswer.request_id == request.id)
+    return db.session.scalars(answers.limit(most)).all()
+
+
 def _close(request: ErasureRequest, outcome: str) -> None:
     request.closed_at, request.outcome = clock.now(), outcome
     if outcome != "taken_back":
-        answers = select(ErasureAnswer.school_id).where(ErasureAnswer.request_id == request.id)
-        schools = db.session.scalars(answers.limit(2)).all()
+        schools = _asked_schools(request, 2)
         about = {
             "outcome": outcome,
             "school_id": schools[0] if len(schools) == 1 else None,

@@ -245,10 +245,10 @@ def _begin_correlation() -> None:
 def note_address(environ: dict[str, Any], configured: settings.Settings) -> None:
     """Say whose request the present correlation is about."""
     sender, forwarded = environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR")
-    proxies = configured.trusted_proxies
-    correlation.current().address = trusted_proxies.nearest(sender, forwarded or "", proxies)
-    if forwarded is not None:
-        trusted_proxies.note_unbelieved(sender, forwarded, proxies)
+    address, trouble = trusted_proxies.read(sender, forwarded or "", configured.trusted_proxies)
+    correlation.current().address = address
+    if forwarded is not None and trouble is not None:
+        trusted_proxies.note(trouble, address)
 
 
 def cookies_to_set() -> dict[str, str | None]:

@@ -17,12 +17,16 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp.readiness import marks
-from idp.settings.networks import address_of, is_within
+from idp.settings.networks import address_of
 
 log = logging.getLogger(__name__)
 
 EVERY: Final = 3600.0  # seconds between two notes of a kind in a process
 
+_WHY: Final = {
+    marks.UNBELIEVED_PROXY: "is not believed: see IDP_TRUSTED_PROXIES",
+    marks.UNREADABLE_PROXY: "names no address",
+}
 _turn = Lock()
 _next: dict[str, float] = {}
 
@@ -32,36 +36,29 @@ def nearest(address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Ne
 
     ``address`` is the connection's, ``forwarded`` the header X-Forwarded-For.
     """
-    return _read(address, forwarded, trusted)[0]
+    return read(address, forwarded, trusted)[0]
 
 
-def _read(
+def read(
     address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]
-) -> tuple[str, bool]:
-    """The nearest address; whether it is a trusted proxy's that wrote no address itself."""
+) -> tuple[str, str | None]:
+    """The nearest address, as ``nearest`` says, and why the header says nothing to us: nobody
+    trusts who sent it, or one of the trusted wrote something else than an address. The kind of a
+    mark; None where it says something.
+    """
     named = address_of(address)
     senders = forwarded.split(",")
+    trouble: str | None = marks.UNBELIEVED_PROXY
     while trusted and senders and named and any(named in network for network in trusted):
         nearer = address_of(senders.pop().strip())
         if nearer is None:
-            return str(named), True
-        named = nearer
-    return str(named or address), False
+            return str(named), marks.UNREADABLE_PROXY
+        named, trouble = nearer, None
+    return str(named or address), trouble
 
 
-def note_unbelieved(
-    address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]
-) -> None:
-    """Note a request from ``address`` whose X-Forwarded-For says nothing to us: nobody trusts who
-    sent it, or one of the trusted wrote something else than an address.
-    """
-    sender, is_unreadable = _read(address, forwarded, trusted)
-    if is_unreadable:
-        kind, why = marks.UNREADABLE_PROXY, "names no address"
-    elif is_within(address, trusted):
-        return
-    else:
-        kind, why = marks.UNBELIEVED_PROXY, "is not believed: see IDP_TRUSTED_PROXIES"
+def note(kind: str, sender: str) -> None:
+    """Note for ``idp check`` who sent a header that says nothing to us."""
     # By kind: what a stranger sends must not keep quiet what a proxy does wrong
     if monotonic() < _next.get(kind, 0):
         return
@@ -69,7 +66,7 @@ def note_unbelieved(
         return
     try:
         _next[kind] = monotonic() + EVERY
-        log.warning("X-Forwarded-For from %s %s", sender[:45], why)
+        log.warning("X-Forwarded-For from %s %s", sender[:45], _WHY[kind])
         with marks.connection() as now, now.begin():
             marks.write(now, f"{kind} {socket.gethostname()[:40]}", sender[:45])
     except SQLAlchemyError as error:

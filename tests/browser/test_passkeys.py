@@ -151,10 +151,12 @@ def test_a_device_that_has_one_already_is_not_sent_to_try_again(
     without_autofill(page)
     sign_in(page, provider, provider.account("claire.twice"))
     add_passkey(page, provider)
+    assert page.is_visible("main > .notice-good")
 
     page.click("#passkey-add-submit")
 
     page.wait_for_selector("#passkey-add-form [data-known]", state="visible")
+    assert not page.is_visible("main > .notice-good"), "an earlier act's"
     assert not page.is_visible("#passkey-add-form [data-trouble]")
     assert page.is_enabled("#passkey-add-submit")
     check_accessibility(page, "a device that has one already")

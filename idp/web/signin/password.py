@@ -91,16 +91,16 @@ def _without_token(interaction: Interaction) -> ResponseReturnValue:
     """
     token_id = interaction.verified_token_id
     was = one_time_tokens.find_by_id(token_id) if token_id is not None else None
-    sentences = [] if was is None else token_words.ended(was)
     typed = request.method == "POST"
-    if typed:
-        sentences.append(_("The password that you just typed was not saved."))
+    ended = token_words.ended(was) if was is not None else None
+    unsaved = _("The password that you just typed was not saved.") if typed else None
+    words = " ".join(filter(None, (ended, unsaved)))
     if is_past_login(interaction):
         if typed and interaction.client_id is None:  # else an application's page is next
-            flash(" ".join(sentences), "problem")
+            flash(words, "problem")
         return resume(interaction)
-    if sentences:
-        flash(" ".join(sentences), "problem")
+    if words:
+        flash(words, "problem")
     return to_step(interaction, "login" if isinstance(was, Spent) else "token")
 
 

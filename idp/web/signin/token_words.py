@@ -41,32 +41,26 @@ def spent(account: Account) -> str:
     return str(_("This token was used already. Sign in, or ask for a new token."))
 
 
-def ended(was: Lookup) -> list[str]:
-    """Of a token that its holder has proved in this interaction, and what it is now; none of one
+def ended(was: Lookup) -> str | None:
+    """Of a token that its holder has proved in this interaction, and what it is now; None of one
     that still works. One and the same for a replaced token and for a closed account's.
     """
     match was:
         case Live():
-            return []
+            return None
         case Spent(account):
-            return [spent(account)]
+            return spent(account)
         case Expired():
-            return [
-                str(
-                    _(
-                        "This token has expired meanwhile. Type it here once more, and you see how"
-                        " to get a new one."
-                    )
-                )
-            ]
-    return [
-        str(
-            _(
+            words = _(
+                "This token has expired meanwhile. Type it here once more, and you see how to get a"
+                " new one."
+            )
+        case _:
+            words = _(
                 "This token no longer works. Use the one in the newest e-mail or letter: each new"
                 " token replaces the one before."
             )
-        )
-    ]
+    return str(words)
 
 
 def is_token(typed: str) -> bool:
